@@ -24,7 +24,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let config = global.start()?;
-    let Some(address) = config.http.listen else {
+    // The listener of metrics, if there is one: its places are not taken by readers.
+    let Some(address) = config.http.metrics_listen.or(config.http.listen) else {
         bail!("the daemon has no HTTP listener; hint: set [http] listen");
     };
     let path = if args.ready { "readyz" } else { "healthz" };

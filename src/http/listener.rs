@@ -1,6 +1,7 @@
 //! A listener that idle or slow clients cannot exhaust, even a thousand of them: the number of connections is limited, the head
 //! of a request must be small and arrive soon, an idle keep-alive connection is closed after the same timeout, and a client that
-//! does not read its response is disconnected.
+//! does not read its response is disconnected. Clients that wait for records may do so for as long as they like, but on half of
+//! the connections only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,12 @@ impl Limits {
     pub fn within(descriptors: usize) -> Self {
         let limits = Self::default();
         Self { connections: limits.connections.min(descriptors / 4).max(1), ..limits }
+    }
+
+    /// Returns how many clients may wait for records at a time: half of the connections, so that other requests find a place
+    /// however many clients wait, and for however long.
+    pub const fn waiters(&self) -> usize {
+        self.connections.div_ceil(2)
     }
 }
 
@@ -121,6 +128,13 @@ mod tests {
     fn connections_leave_descriptors_for_other_work() {
         for (descriptors, connections) in [(usize::MAX, 1_024), (4_096, 1_024), (1_024, 256), (3, 1)] {
             assert_eq!(Limits::within(descriptors).connections, connections, "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn waiters_leave_connections_for_other_requests() {
+        for (descriptors, waiters) in [(usize::MAX, 512), (1_024, 128), (3, 1)] {
+            assert_eq!(Limits::within(descriptors).waiters(), waiters, "{descriptors}");
         }
     }
 }

@@ -40,15 +40,17 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::auth::{InForce, Tokens};
 use self::counts::Counts;
 use self::hosts::Hosts;
+use self::listener::Limits;
 use self::steering::Steering;
 use crate::clock::Clock;
 use crate::health::Health;
+use crate::lifecycle::process;
 use crate::memory::Memory;
 use crate::pipeline::Plan;
 use crate::pipeline::selectors::SelectorWatch;
@@ -140,6 +142,8 @@ pub struct Surface {
 struct Serving {
     surface: Surface,
     counts: Counts,
+    /// Places for clients that wait for records.
+    waiters: Arc<Semaphore>,
 }
 
 /// Returns a router with all routes.
@@ -179,7 +183,8 @@ fn health() -> Router<Arc<Serving>> {
 impl Serving {
     fn of(surface: Surface) -> Arc<Self> {
         let counts = Counts::new(surface.store.clone(), surface.clock.clone());
-        Arc::new(Self { surface, counts })
+        let waiters = Arc::new(Semaphore::new(Limits::within(process::descriptors()).waiters()));
+        Arc::new(Self { surface, counts, waiters })
     }
 }
 

@@ -198,14 +198,15 @@ async fn the_probes_ask_what_is_answered() {
     let manifests = manifests();
     let deployment = manifest(&manifests, "Deployment");
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let opened = TestDaemon::new().feed(&"http://127.0.0.1:9/feed".parse().unwrap()).open().await;
+    let feed = "http://127.0.0.1:9/feed".parse().unwrap();
+    let opened = TestDaemon::new().feed(&feed).http("metrics_listen = \"127.0.0.1:0\"").open().await;
     let lifecycle = Lifecycle::new(Duration::from_mins(1));
     let listening = Arc::clone(&opened.daemon).start(&lifecycle, Metrics::install()).await.unwrap();
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         let path = container[probe]["httpGet"]["path"].as_str().unwrap();
-        let answer = get(listening.http.unwrap(), path).await;
+        let answer = get(listening.metrics.unwrap(), path).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{probe} {path}: {answer}");
-        assert_eq!(container[probe]["httpGet"]["port"], container["ports"][0]["name"]);
+        assert_eq!(container[probe]["httpGet"]["port"], "metrics", "readers cannot take its places");
     }
     lifecycle.stop_soft();
     assert!(lifecycle.wait().await.is_clean());

@@ -15,6 +15,7 @@ use feedmill::http::counts::Counts;
 use feedmill::http::hosts::Hosts;
 use feedmill::http::listener::{Limits, serve};
 use feedmill::http::{Surface, router, routers_apart};
+use feedmill::lifecycle::process;
 use feedmill::memory::Memory;
 use feedmill::model::Record;
 use feedmill::pipeline::workers::Workers;
@@ -279,6 +280,33 @@ async fn events_are_streamed_and_resumed_by_their_id() {
     );
     soft.cancel();
     assert!(events.next().await.is_none(), "a stop ends the stream");
+}
+
+#[tokio::test]
+async fn clients_that_wait_leave_places_for_other_requests() {
+    // Another test may raise it in the meantime, and the number of places depends on it.
+    process::raise_descriptor_limit();
+    let (_daemon, _server, router, _soft) = surface(1).await;
+    let stream = [("accept", "text/event-stream")];
+    let mut streams = Vec::new();
+    for _ in 0..Limits::within(process::descriptors()).waiters() {
+        let opened = answer(&router, "/v1/articles", &stream).await;
+        assert_eq!(opened.status(), 200);
+        streams.push(opened);
+    }
+    for (path, headers) in [("/v1/articles", &stream[..]), ("/v1/articles?wait=60s", &stream[..0])] {
+        let (status, _, body) = get_with(&router, path, headers).await;
+        let problem = String::from_utf8(body).unwrap();
+        assert_eq!(status, 503, "{path} {headers:?}: {problem}");
+        assert!(problem.contains("too many clients wait for records; hint: "), "{problem}");
+    }
+    for path in ["/v1/articles", "/healthz"] {
+        assert_eq!(get(&router, path).await.0, 200, "{path}");
+    }
+    streams.pop();
+    // A place is free, and the request that waits returns it.
+    assert_eq!(get(&router, "/v1/articles?wait=60s").await.0, 200);
+    assert_eq!(answer(&router, "/v1/articles", &stream).await.status(), 200);
 }
 
 #[tokio::test]

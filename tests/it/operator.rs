@@ -504,4 +504,7 @@ async fn a_daemon_is_asked_whether_it_is_well() {
     let nobody = asked(&free, &["health"]);
     assert_eq!(nobody.status.code(), Some(1));
     assert!(text(&nobody.stderr).contains(&format!("no daemon answers at http://{free}/healthz")));
+    std::fs::write(&config, format!("[http]\nlisten = \"{free}\"\nmetrics_listen = \"{here}\"\n")).unwrap();
+    let apart = output(&config, &["health"]);
+    assert_eq!(apart.status.code(), Some(0), "that listener is asked first: {}", text(&apart.stderr));
 }

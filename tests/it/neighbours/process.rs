@@ -1,8 +1,11 @@
 //! What a neighbour takes from the whole process: its memory and its descriptors, by the kernel's account.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
+use feedmill::http::listener::Limits;
+use feedmill::lifecycle::process;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -179,4 +182,50 @@ async fn idle_clients_leave_descriptors_for_the_work() {
     for line in log.lines() {
         assert!(!line.contains("open files") && !line.contains("the poll failed"), "{line}");
     }
+}
+
+/// Half of the clients send nothing, half a byte of a head each time that another client is answered. Those that the daemon has
+/// disconnected come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_idle_and_trickling_clients_starve_nobody() {
+    const CLIENTS: usize = 1_000;
+    const REQUESTS: usize = 100;
+    /// The fewest with which a listener has its default limits.
+    const DESCRIPTORS: usize = 4_096;
+    const HEAD: &[u8] = b"GET /v1/articles HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+    assert_eq!(Limits::within(DESCRIPTORS), Limits::default());
+    process::raise_descriptor_limit();
+    assert!(process::descriptors() >= DESCRIPTORS, "the hard limit on open files is too low for this test");
+    let test = TestDaemon::new();
+    let config = test.write_config();
+    let running = tokio::task::block_in_place(|| Running::start_within(&config, DESCRIPTORS));
+    let trickling = async || {
+        let mut client = TcpStream::connect(running.address).await.unwrap();
+        client.write_all(HEAD).await.unwrap();
+        client
+    };
+    let (mut idle, mut slow) = (Vec::new(), Vec::new());
+    for _ in 0..CLIENTS / 2 {
+        idle.push(TcpStream::connect(running.address).await.unwrap());
+        slow.push(trickling().await);
+    }
+    for number in 0..REQUESTS {
+        for client in &mut idle {
+            let read = client.try_read(&mut [0]);
+            if !read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                *client = TcpStream::connect(running.address).await.unwrap();
+            }
+        }
+        for client in &mut slow {
+            if client.write_all(b"x").await.is_err() {
+                *client = trickling().await;
+            }
+        }
+        for path in ["/healthz", "/v1/articles"] {
+            let answer = running.get(path).await;
+            assert_eq!(answer.split(' ').nth(1), Some("200"), "request {number} for {path}: {answer}");
+        }
+    }
+    drop((idle, slow));
+    tokio::task::block_in_place(|| running.stop());
 }

@@ -25,6 +25,7 @@ use schemars::{SchemaGenerator, json_schema};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use self::sending::answer;
@@ -88,7 +89,10 @@ pub(super) fn routes() -> Vec<Route> {
                 "description": "One event per record: `id` is its cursor, `event` its kind, `data` the record as JSON.",
             })
         })
-        .refuses(&[(410, "Records after the cursor were removed (`keep_days`), and `removed` is not `skip`.")]);
+        .refuses(&[
+            (410, "Records after the cursor were removed (`keep_days`), and `removed` is not `skip`."),
+            (503, "The store cannot be read at the moment, or too many clients wait for records."),
+        ]);
     vec![articles]
 }
 
@@ -167,12 +171,26 @@ async fn articles(
         }
         refuse_late(surface, &asked).await?;
         let gone_before = if asked.after.0 == 0 { serving.surface.store.removed_through().await? } else { 0 };
-        return Ok(events(Arc::clone(&serving), asked, headers, gone_before));
+        let place = waiting(&serving)?;
+        return Ok(events(Arc::clone(&serving), asked, headers, gone_before, place));
     }
+    let place = (!asked.wait.is_zero()).then(|| waiting(&serving)).transpose()?;
     let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
+    drop(place);
     // Checked after the records were read, so that a removal in the meantime is noticed.
     refuse_late(surface, &asked).await?;
     Ok(answer(&serving, found, &form, asked).await)
+}
+
+/// Returns a place for a client that waits for records. Clients without one are refused: if they waited for it, their connections
+/// would be missing for other requests.
+fn waiting(serving: &Serving) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&serving.waiters).try_acquire_owned().map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many clients wait for records; hint: repeat the request later, or without wait and not as an event stream",
+        )
+    })
 }
 
 fn form(headers: &HeaderMap) -> Form {
@@ -304,10 +322,17 @@ const PLAIN: &str = "a record has string keys and plain values";
 /// Returns a stream that ends when the client disconnects, its token is withdrawn, the daemon stops, or records were removed before
 /// they were sent; the client resumes by the id of the last event, and in the last case is refused.
 ///
-/// A stream that begins at 0 gets what is left: `gone_before` is the last position that was removed before it began.
-fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap, gone_before: i64) -> Response {
-    let state = (serving, asked, headers, VecDeque::new());
-    let events = stream::unfold(state, move |(serving, mut asked, headers, mut ready)| async move {
+/// A stream that begins at 0 gets what is left: `gone_before` is the last position that was removed before it began. It holds its
+/// place among the clients that wait until it ends.
+fn events(
+    serving: Arc<Serving>,
+    asked: Asked,
+    headers: HeaderMap,
+    gone_before: i64,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let state = (serving, asked, headers, VecDeque::new(), place);
+    let events = stream::unfold(state, move |(serving, mut asked, headers, mut ready, place)| async move {
         while ready.is_empty() {
             let surface = &serving.surface;
             let is_admitted = surface.tokens.borrow().admit(&headers, Role::Read).is_ok();
@@ -339,7 +364,7 @@ fn events(serving: Arc<Serving>, asked: Asked, headers: HeaderMap, gone_before: 
         let (event, asked) =
             blocking::run(Queue::Answers, record.text.len(), move || (event(&record, &asked.fields), asked))
                 .await;
-        Some((Ok::<Event, Infallible>(event), (serving, asked, headers, ready)))
+        Some((Ok::<Event, Infallible>(event), (serving, asked, headers, ready, place)))
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
