@@ -1,6 +1,7 @@
 //! Clock jumps, on both back ends: no feed stops being polled, and none is polled too often.
 
 use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::daemon::{OpenedDaemon, TestDaemon};
 use crate::support::database::{Backend, FreshDatabase};
@@ -100,7 +101,8 @@ async fn a_clock_that_is_set_back_delays_a_feed_by_no_more_than_its_longest_inte
         let mut mill = jump(mill, -back, restarts).await;
         mill.once().await;
         let mut hours = 0;
-        let is_at_once = back > DAY + HOUR;
+        // A time that lies further ahead than any interval allows is not believed at all.
+        let is_at_once = back >= DAY;
         for path in ["/often", "/feed", "/missing"] {
             assert!(
                 is_at_once || server.requests(path).len() == 1,
@@ -159,7 +161,7 @@ async fn rechecks_and_sinks_do_not_wait_for_a_clock_that_was_ahead(backend: Back
     server.respond("/hook", Reply::status(503));
     let mill = delivering(&database, &server).await;
     mill.advance(YEARS);
-    mill.once().await;
+    assert!(mill.daemon.once(&CancellationToken::new()).await.is_err(), "nothing was delivered");
     assert_eq!(server.requests("/one").len(), 1);
     let failed = server.requests("/hook").len();
     assert!(failed > 0, "and the delivery is tried again later");

@@ -301,9 +301,9 @@ async fn a_feed_a_page_and_a_sink_go_on_in_another_process_when_their_own_is_kil
         "claims ended after {noticed:?}, feed and page requested after {requested:?}, delivered after {delivered:?}"
     );
     assert!(delivered <= TAKEN_OVER, "{noticed:?}, {requested:?}, {delivered:?}");
-    let texts = tests.each_ref().map(TestDaemon::files);
-    assert_eq!(texts.each_ref().map(Vec::len), [1, 1], "each process has delivered one text");
-    assert!(texts[0][0].1.contains("quay prompt") && texts[1][0].1.contains("quay slow"), "{texts:?}");
+    let files = tests.each_ref().map(TestDaemon::files);
+    assert_eq!(files.each_ref().map(Vec::len), [1, 1], "each process has delivered one text");
+    assert!(files[0][0].1.contains("quay prompt") && files[1][0].1.contains("quay slow"), "{files:?}");
     tokio::task::block_in_place(|| second.stop());
     database.drop().await;
 }

@@ -205,7 +205,7 @@ fn guarded(server: &Guarded, site: &Server, name: &str, keys: &str) -> TestDaemo
 }
 
 fn trusting(authority: &Path) -> String {
-    format!("ca = {{ file = {authority:?} }}")
+    format!("ca = {{ file = \"{}\" }}", authority.display())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -199,13 +199,13 @@ impl Round {
         // A killed process may itself have taken over claims before.
         let logs = (0..started).map(|number| folder.path().join(format!("p{number}.log")));
         let logs: String = logs.map(|log| std::fs::read_to_string(log).unwrap()).collect();
-        let notices: Vec<Notice> = logs.lines().filter_map(Notice::parse).collect();
+        let reports: Vec<Notice> = logs.lines().filter_map(Notice::parse).collect();
         let claimed_anew: (usize, usize) = (
-            notices.iter().map(|notice| notice.feeds).sum(),
-            notices.iter().map(|notice| notice.entries).sum(),
+            reports.iter().map(|notice| notice.feeds).sum(),
+            reports.iter().map(|notice| notice.entries).sum(),
         );
         let noticed = killed.iter().filter_map(|killed| {
-            let notice = notices.iter().find(|notice| notice.pids.contains(&killed.pid))?;
+            let notice = reports.iter().find(|notice| notice.pids.contains(&killed.pid))?;
             Some(notice.at.duration_since(killed.logged_at).unsigned_abs())
         });
         let noticed = noticed.collect();
