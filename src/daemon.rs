@@ -456,7 +456,10 @@ fn plan(config: &Config, fetcher: Fetcher) -> Result<Plan, DaemonError> {
         dedup: config.dedup.clone(),
         settings: config.pipeline.clone(),
         websub: config.websub.clone(),
-        longest_waits: longest_waits(config.feeds.values().chain([&config.feed_defaults]), &config.pipeline),
+        longest_waits: longest_waits(
+            config.feeds.values().chain([&config.feed_defaults]),
+            config.pipeline.lease,
+        ),
     })
 }
 

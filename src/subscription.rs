@@ -28,7 +28,7 @@ const DENIED_FOR: Duration = Duration::from_hours(7 * 24);
 const MOST_ENDINGS: u32 = 5;
 /// Leases are clamped to these bounds: a hub must not make us renew every second, nor stay subscribed forever.
 const SHORTEST_LEASE: Duration = Duration::from_mins(10);
-/// Longest lease that is believed, and so the longest time until the next request to a hub.
+/// Longest lease that is believed. No request to a hub is due later than this.
 pub const LONGEST_LEASE: Duration = Duration::from_hours(90 * 24);
 
 /// The state of a subscription.

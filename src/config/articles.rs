@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::check::{Checker, DAY_SECS, output_dir, time};
 use super::raw;
-use crate::pipeline::Keeping;
+use crate::pipeline::{Keeping, LONGEST_RECHECK};
 use crate::publish::warc;
 
 /// Bounds on the ages at which a page is rechecked, and on their number.
-const RECHECK_SECS: std::ops::RangeInclusive<u64> = 60..=365 * DAY_SECS;
+const RECHECK_SECS: std::ops::RangeInclusive<u64> = 60..=LONGEST_RECHECK.as_secs();
 const MAX_RECHECKS: usize = 10;
 
 /// Bounds on retention in days; 0 means forever.

@@ -134,6 +134,9 @@ impl FeedOptions {
     }
 }
 
+/// The greatest age of an article at which its page may be rechecked.
+pub const LONGEST_RECHECK: Duration = Duration::from_hours(365 * 24);
+
 /// What is kept of a feed's articles.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keeping {

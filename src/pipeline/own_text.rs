@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 const FULL_TEXT_WORDS: usize = 40;
 
 /// Ages at which the page behind a stand-in is fetched once more, beside those that the operator configured.
-pub(super) const STAND_IN_AGES: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(7 * 24)];
+const STAND_IN_AGES: [Duration; 2] = [Duration::from_hours(24), Duration::from_hours(7 * 24)];
 
 impl Task<'_> {
     /// Returns whether the feed itself carries the full text, judged by its length.

@@ -342,8 +342,10 @@ impl Relay {
             batch.last = range.last;
             return Ok(Ok(batch));
         }
-        let due = model::after(period_start(next.began_at, period), period);
-        let may_wait = flush == Flush::WhenDue && self.clock.now() < due && decided.is_none();
+        let (now, due) = (self.clock.now(), model::after(period_start(next.began_at, period), period));
+        // A record of a time that is further ahead than a period was stored while the clock was ahead: the period's end may be years away.
+        let is_possible = next.began_at <= model::after(now, period);
+        let may_wait = flush == Flush::WhenDue && now < due && is_possible && decided.is_none();
         if may_wait && !self.is_full(seq, batching).await? {
             return Ok(Err(due));
         }

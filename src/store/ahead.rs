@@ -17,8 +17,6 @@ const SKEW: Duration = Duration::from_mins(1);
 /// The longest waits that a correct clock can lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongestWaits {
-    /// Until a feed's first poll.
-    pub first_poll: Duration,
     /// Until a feed's next poll, by its schedule.
     pub poll: Duration,
     /// Until the next poll of a feed whose server sent Retry-After.
@@ -35,14 +33,13 @@ pub struct LongestWaits {
 
 impl Store {
     /// Makes due now whatever waits longer than `longest`, and ends leases that are longer. If the clock was set back since the last
-    /// call, or may have been before the first, each other feed waits as long from now as it had to wait after its last poll, and
-    /// pending entries are due now. Returns the number of changed rows.
+    /// call, or may have been before the first, what waits for less is due sooner by as much. Returns the number of changed rows.
     pub async fn waits_shorten(&self, longest: &LongestWaits) -> Result<u64, StoreError> {
         let mut shortened = self.end_long_waits(longest).await?;
         // Read after that look, during which other processes may have recorded polls.
         let now = self.clock.now();
         if after(now, SKEW).as_millisecond() < self.last_look.load(Ordering::Relaxed) {
-            shortened += self.follow_clock_back(longest, now).await?;
+            shortened += self.follow_clock_back(now).await?;
         }
         self.last_look.store(now.as_millisecond(), Ordering::Relaxed);
         Ok(shortened)
@@ -52,10 +49,11 @@ impl Store {
         let now = self.clock.now();
         let latest = |wait| after(now, wait).as_millisecond();
         let (poll, retry_after) = (latest(longest.poll), latest(longest.retry_after));
+        let hub_request = latest(longest.hub_request);
         let waits = [
             (SHORTEN_ATTEMPTS, latest(longest.attempt)),
             (SHORTEN_RECHECKS, latest(longest.recheck)),
-            (SHORTEN_SUBSCRIPTIONS, latest(longest.hub_request)),
+            (SHORTEN_SUBSCRIPTIONS, hub_request),
             (SHORTEN_FEED_LEASES, latest(longest.lease)),
             (SHORTEN_ENTRY_LEASES, latest(longest.lease)),
         ];
@@ -72,27 +70,33 @@ impl Store {
         for (sql, latest) in waits {
             shortened += sqlx::query(sql).bind(latest).bind(now).execute(&mut *tx).await?.rows_affected();
         }
+        let endings = sqlx::query(SHORTEN_ENDINGS).bind(hub_request).bind(now).execute(&mut *tx).await?;
+        shortened += endings.rows_affected();
         tx.commit().await?;
         Ok(shortened)
     }
 
-    /// Feeds whose last poll is in the future are the evidence: without one, nothing changes.
-    async fn follow_clock_back(&self, longest: &LongestWaits, now: Timestamp) -> Result<u64, StoreError> {
+    /// The evidence is a feed whose last poll is in the future: without one, nothing changes. Such feeds wait as long from now as they
+    /// had to wait after that poll. What else waits is due sooner by the time for which the latest poll is in the future.
+    async fn follow_clock_back(&self, now: Timestamp) -> Result<u64, StoreError> {
         let skewed = after(now, SKEW).as_millisecond();
-        let first_poll = after(now, longest.first_poll).as_millisecond();
         let now = now.as_millisecond();
-        if !is_ahead(&sqlx::query(LOOK_BACK).bind(skewed).fetch_one(&self.database.readers).await?)? {
+        let row = sqlx::query(LATEST_POLL).bind(skewed).fetch_one(&self.database.readers).await?;
+        let latest: i64 = Row { table: "feed_details", row: &row }.get("latest")?;
+        if latest == 0 {
             return Ok(0);
         }
         let mut tx = self.database.write().await?;
         // Processes of one machine notice together, and would wait for each other's rows.
         self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
-        let polls = sqlx::query(MOVE_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?;
+        let mut moved =
+            sqlx::query(MOVE_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?.rows_affected();
         sqlx::query(MOVE_LAST_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?;
-        let first_polls = sqlx::query(SHORTEN_FIRST_POLLS).bind(first_poll).execute(&mut *tx).await?;
-        let attempts = sqlx::query(SHORTEN_ATTEMPTS).bind(skewed).bind(now).execute(&mut *tx).await?;
+        for sql in [MOVE_FIRST_POLLS, MOVE_ATTEMPTS, MOVE_RETRIES] {
+            moved += sqlx::query(sql).bind(now).bind(latest - now).execute(&mut *tx).await?.rows_affected();
+        }
         tx.commit().await?;
-        Ok(polls.rows_affected() + first_polls.rows_affected() + attempts.rows_affected())
+        Ok(moved)
     }
 }
 
@@ -113,6 +117,7 @@ const LOOK: &str = concat!(
     ") OR EXISTS (SELECT 1 FROM entries WHERE state = 'pending' AND next_attempt_at > $3) \
         OR EXISTS (SELECT 1 FROM rechecks WHERE due_at > $4) \
         OR EXISTS (SELECT 1 FROM subscriptions WHERE act_at > $5) \
+        OR EXISTS (SELECT 1 FROM subscription_endings WHERE act_at > $5) \
         OR EXISTS (SELECT 1 FROM feeds WHERE lease_until > 0 AND lease_until > $6) \
         OR EXISTS (SELECT 1 FROM entries WHERE lease_until > 0 AND lease_until > $7) \
     THEN 1 ELSE 0 END AS ahead"
@@ -135,14 +140,44 @@ const SHORTEN_FEED_LEASES: &str =
 const SHORTEN_ENTRY_LEASES: &str =
     "UPDATE entries SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";
 
-/// Reads all rows, so it is asked only when the clock may have been set back.
-const LOOK_BACK: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM feed_details WHERE last_polled_at > $1) \
-    THEN 1 ELSE 0 END AS ahead";
+const SHORTEN_ENDINGS: &str = "UPDATE subscription_endings SET act_at = $2 WHERE act_at > $1";
+
+/// Reads all rows, so it is asked only when the clock may have been set back. 0 if no poll is in the future.
+const LATEST_POLL: &str =
+    "SELECT coalesce(max(last_polled_at), 0) AS latest FROM feed_details WHERE last_polled_at > $1";
 
 const MOVE_POLLS: &str = "UPDATE feeds SET next_poll_at = $1 + next_poll_at - d.last_polled_at FROM feed_details d \
     WHERE d.feed_id = feeds.id AND d.last_polled_at > $2 AND feeds.next_poll_at > $1 AND feeds.state = 'active'";
 
 const MOVE_LAST_POLLS: &str = "UPDATE feed_details SET last_polled_at = $1 WHERE last_polled_at > $2";
 
-const SHORTEN_FIRST_POLLS: &str = "UPDATE feeds SET next_poll_at = $1 WHERE state = 'active' AND next_poll_at > $1 \
-    AND id IN (SELECT feed_id FROM feed_details WHERE last_polled_at IS NULL)";
+/// Makes the rows of a condition due sooner by $2, but not before $1.
+macro_rules! sooner {
+    ($table:literal, $due:literal, $rows:literal) => {
+        concat!(
+            "UPDATE ",
+            $table,
+            " SET ",
+            $due,
+            " = CASE WHEN ",
+            $due,
+            " - $2 > $1 THEN ",
+            $due,
+            " - $2 ELSE $1 END WHERE ",
+            $due,
+            " > $1 AND ",
+            $rows
+        )
+    };
+}
+
+const MOVE_FIRST_POLLS: &str = sooner!(
+    "feeds",
+    "next_poll_at",
+    "state = 'active' AND id IN (SELECT feed_id FROM feed_details WHERE last_polled_at IS NULL)"
+);
+
+const MOVE_ATTEMPTS: &str = sooner!("entries", "next_attempt_at", "state = 'pending'");
+
+/// Deliveries that failed.
+const MOVE_RETRIES: &str = sooner!("sinks", "retry_at", "failures > 0");

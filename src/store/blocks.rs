@@ -100,8 +100,8 @@ impl Store {
     }
 }
 
-/// Returns the hash of a text's beginning. It ignores spaces and the values of numbers, as the hashes of labels do: the excerpt of
-/// "3 comments" is that of another page.
+/// Returns the hash of a text's beginning. It ignores spaces and the values of numbers, as the hashes of labels do, so "3 comments"
+/// and "5 comments" are the same text; in a longer text, numbers of different lengths move the end of the beginning.
 fn beginning(text: &str) -> u64 {
     hash_text(&text[..text.floor_char_boundary(COMPARED_BYTES)])
 }

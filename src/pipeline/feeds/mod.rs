@@ -21,12 +21,11 @@ pub use self::deliver::{Delivery, deliver};
 use self::entries::{read_entries, with_articles};
 pub use self::sooner::bring_forward;
 use super::line::{Stage, Until, Worked};
-use super::own_text::STAND_IN_AGES;
 use super::suspects::guarded;
 use super::task::LONGEST_RETRY;
 use super::websub::{look_for_hubs, note_hubs};
 use super::workers::Stopped;
-use super::{FeedOptions, Plan, Settings, Shared, Tally, party_of};
+use super::{FeedOptions, LONGEST_RECHECK, Plan, Shared, Tally, party_of};
 use crate::blocking::{self, Queue};
 use crate::fetch::{Content, FetchError, Links, Purpose, Request, Response, Retry};
 use crate::memory::Share;
@@ -224,26 +223,23 @@ impl Stage for Feeds {
 /// Returns the longest times that anything waits, by the options of all feeds.
 pub fn longest_waits<'o>(
     options: impl Iterator<Item = &'o Arc<FeedOptions>>,
-    settings: &Settings,
+    lease: Duration,
 ) -> LongestWaits {
     /// For turns at hosts and our own network pauses.
     const MARGIN: Duration = Duration::from_hours(1);
     let (mut poll, mut retry_after) = (Duration::ZERO, Duration::ZERO);
-    let mut recheck = STAND_IN_AGES.into_iter().max().unwrap_or_default();
-    for FeedOptions { bounds, keeping, .. } in options.map(Arc::as_ref) {
+    for FeedOptions { bounds, .. } in options.map(Arc::as_ref) {
         poll = poll.max(bounds.max_interval).max(bounds.fixed_interval.unwrap_or_default());
         retry_after = retry_after.max(bounds.max_retry_after);
-        recheck = recheck.max(keeping.recheck.last().copied().unwrap_or_default());
     }
     let (poll, retry_after) = (poll + MARGIN, retry_after.max(poll) + MARGIN);
     LongestWaits {
-        first_poll: settings.initial_spread,
         poll,
         retry_after,
         attempt: LONGEST_RETRY.max(LONGEST_REQUEUE).max(retry_after) + MARGIN,
-        recheck: recheck + MARGIN,
+        recheck: LONGEST_RECHECK + MARGIN,
         hub_request: LONGEST_LEASE,
-        lease: settings.lease + MARGIN,
+        lease: lease + MARGIN,
     }
 }
 

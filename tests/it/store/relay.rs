@@ -33,6 +33,7 @@ on_both! {
     a_replay_writes_the_same_files,
     columns_hold_what_records_say,
     a_file_waits_for_the_end_of_its_period,
+    a_file_does_not_wait_for_a_clock_that_was_ahead,
     a_file_is_due_by_its_size_long_before_its_period_ends,
     what_was_counted_is_not_read_again,
     a_record_that_cannot_be_read_stops_nobody,
@@ -231,6 +232,18 @@ async fn a_file_waits_for_the_end_of_its_period(bench: &Bench) {
     bench.store_articles(5..10).await;
     relay.drain(Flush::WhenDue, &stop).await.unwrap();
     assert_eq!(seqs(&records_in(folder.path())), (1..=8).collect::<Vec<_>>(), "full before its end");
+}
+
+async fn a_file_does_not_wait_for_a_clock_that_was_ahead(bench: &Bench) {
+    const YEAR_SECS: i64 = 365 * 24 * 3_600;
+    let folder = TempDir::new().unwrap();
+    let sink = json_lines(&folder, 5);
+    bench.pass(YEAR_SECS);
+    bench.store_articles(0..3).await;
+    bench.pass(-YEAR_SECS);
+    let mut relay = bench.relay(&sink).await;
+    relay.drain(Flush::WhenDue, &CancellationToken::new()).await.unwrap();
+    assert_eq!(seqs(&records_in(folder.path())), [1, 2, 3]);
 }
 
 /// Returns the names of a folder's files as the first and last position of each.
