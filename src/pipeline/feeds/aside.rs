@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A response that takes longer than this is slow.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The number of polls that have stepped aside. Cheap to clone; all clones share one counter.
 #[derive(Clone, Debug, Default)]
