@@ -46,8 +46,29 @@ enum Which {
 struct Listed<'e> {
     #[serde(flatten)]
     entry: &'e EntryStatus,
-    /// The word that the table has.
-    next_attempt: &'static str,
+    next_attempt: NextAttempt,
+}
+
+/// Whether and when an entry is tried next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum NextAttempt {
+    InProgress,
+    Due,
+    /// Until its `next_attempt_at`.
+    Waiting,
+    None,
+}
+
+impl NextAttempt {
+    fn of(entry: &EntryStatus, now: Timestamp) -> Self {
+        match entry.state {
+            EntryState::Pending if entry.in_work => Self::InProgress,
+            EntryState::Pending if entry.next_attempt_at <= now => Self::Due,
+            EntryState::Pending => Self::Waiting,
+            EntryState::Done | EntryState::Failed | EntryState::Quarantined => Self::None,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
@@ -66,7 +87,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
     let (mut out, now) = (terminal::stdout(), Clock::system().now());
     if args.json {
         for entry in &entries {
-            serde_json::to_writer(&mut out, &Listed { entry, next_attempt: next_attempt(entry, now) })?;
+            serde_json::to_writer(&mut out, &Listed { entry, next_attempt: NextAttempt::of(entry, now) })?;
             writeln!(out)?;
         }
     } else {
@@ -78,9 +99,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> anyhow::Result<ExitCode> {
 fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table {
     let mut rows = table::new(["entry", "page", "next attempt", "failures", "last error"]);
     for entry in entries {
-        let turn = match next_attempt(entry, now) {
-            WAITING => format!("{WAITING} until {}", entry.next_attempt_at.strftime("%F %T UTC")),
-            word => word.to_owned(),
+        let turn = match NextAttempt::of(entry, now) {
+            NextAttempt::InProgress => "in progress".to_owned(),
+            NextAttempt::Due => "due".to_owned(),
+            NextAttempt::Waiting => format!("waiting until {}", entry.next_attempt_at.strftime("%F %T UTC")),
+            NextAttempt::None => "none".to_owned(),
         };
         let page = entry.url.as_ref().unwrap_or(&entry.feed_url);
         rows.add_row([
@@ -92,16 +115,4 @@ fn entries_table(entries: &[EntryStatus], now: Timestamp) -> comfy_table::Table 
         ]);
     }
     rows
-}
-
-const WAITING: &str = "waiting";
-
-/// Returns whether and when an entry is tried next, in a word.
-fn next_attempt(entry: &EntryStatus, now: Timestamp) -> &'static str {
-    match entry.state {
-        EntryState::Pending if entry.in_work => "in progress",
-        EntryState::Pending if entry.next_attempt_at <= now => "due",
-        EntryState::Pending => WAITING,
-        EntryState::Done | EntryState::Failed | EntryState::Quarantined => "none",
-    }
 }

@@ -30,7 +30,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Escape sequence that clears the screen and moves the cursor to the top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
-/// The output of `status`: in JSON under the words with which it is written for people.
+/// The output of `status`.
 #[derive(Serialize)]
 struct Status {
     version: &'static str,

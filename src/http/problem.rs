@@ -15,6 +15,9 @@ pub struct Problem {
     detail: String,
 }
 
+/// When a request that cannot be answered at the moment may be repeated.
+const RETRY_AFTER_SECS: &str = "10";
+
 /// The media type of the response.
 pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -81,6 +84,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECS));
         }
         response
     }

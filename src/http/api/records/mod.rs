@@ -174,9 +174,13 @@ async fn articles(
         let place = waiting(&serving)?;
         return Ok(events(Arc::clone(&serving), asked, headers, gone_before, place));
     }
-    let place = (!asked.wait.is_zero()).then(|| waiting(&serving)).transpose()?;
-    let found = wait_for(surface, &asked, MAX_ANSWER_BYTES).await?;
-    drop(place);
+    let at_once = Asked { wait: Duration::ZERO, ..asked.clone() };
+    let mut found = wait_for(surface, &at_once, MAX_ANSWER_BYTES).await?;
+    if found.is_empty() && !found.more && !asked.wait.is_zero() {
+        let _place = waiting(&serving)?;
+        let patient = Asked { after: found.cursor, ..asked.clone() };
+        found = wait_for(surface, &patient, MAX_ANSWER_BYTES).await?;
+    }
     // Checked after the records were read, so that a removal in the meantime is noticed.
     refuse_late(surface, &asked).await?;
     Ok(answer(&serving, found, &form, asked).await)
