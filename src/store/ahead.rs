@@ -38,8 +38,9 @@ impl Store {
         let mut shortened = self.end_long_waits(longest).await?;
         // Read after that look, during which other processes may have recorded polls.
         let now = self.clock.now();
-        if after(now, SKEW).as_millisecond() < self.last_look.load(Ordering::Relaxed) {
-            shortened += self.follow_clock_back(now).await?;
+        let last_look = self.last_look.load(Ordering::Relaxed);
+        if after(now, SKEW).as_millisecond() < last_look {
+            shortened += self.follow_clock_back(longest, now, last_look).await?;
         }
         self.last_look.store(now.as_millisecond(), Ordering::Relaxed);
         Ok(shortened)
@@ -77,27 +78,43 @@ impl Store {
     }
 
     /// The evidence is a feed whose last poll is in the future: without one, nothing changes. Such feeds wait as long from now as they
-    /// had to wait after that poll. What else waits is due sooner by the time for which the latest poll is in the future.
-    async fn follow_clock_back(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// had to wait after that poll. What else waits is due sooner by as much as the clock was set back: since `last_look`, or, before
+    /// the first look, by as much as the latest poll is in the future.
+    async fn follow_clock_back(
+        &self,
+        longest: &LongestWaits,
+        now: Timestamp,
+        last_look: i64,
+    ) -> Result<u64, StoreError> {
         let skewed = after(now, SKEW).as_millisecond();
-        let now = now.as_millisecond();
-        let row = sqlx::query(LATEST_POLL).bind(skewed).fetch_one(&self.database.readers).await?;
-        let latest: i64 = Row { table: "feed_details", row: &row }.get("latest")?;
-        if latest == 0 {
+        let latest_poll = || sqlx::query(LATEST_POLL).bind(skewed);
+        if latest(&latest_poll().fetch_one(&self.database.readers).await?)? == 0 {
             return Ok(0);
         }
         let mut tx = self.database.write().await?;
-        // Processes of one machine notice together, and would wait for each other's rows.
+        // The processes of a machine notice together. The first one moves what waits, and the others find no evidence any more.
         self.database.exclude_others(&mut tx, FEEDS_LOCK).await?;
-        let mut moved =
-            sqlx::query(MOVE_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?.rows_affected();
+        let latest = latest(&latest_poll().fetch_one(&mut *tx).await?)?;
+        if latest == 0 {
+            return Ok(0);
+        }
+        let before = if last_look == i64::MAX { latest } else { latest.max(last_look) };
+        // What was scheduled by a clock that was further ahead is due now already, and the rest was scheduled by a correct one.
+        let is_small = before <= after(now, longest.attempt).as_millisecond();
+        let now = now.as_millisecond();
+        let polls = sqlx::query(MOVE_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?;
         sqlx::query(MOVE_LAST_POLLS).bind(now).bind(skewed).execute(&mut *tx).await?;
-        for sql in [MOVE_FIRST_POLLS, MOVE_ATTEMPTS, MOVE_RETRIES] {
-            moved += sqlx::query(sql).bind(now).bind(latest - now).execute(&mut *tx).await?.rows_affected();
+        let mut moved = polls.rows_affected();
+        for sql in [MOVE_FIRST_POLLS, MOVE_ATTEMPTS, MOVE_RETRIES].into_iter().filter(|_| is_small) {
+            moved += sqlx::query(sql).bind(now).bind(before - now).execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;
         Ok(moved)
     }
+}
+
+fn latest(row: &sqlx::any::AnyRow) -> Result<i64, StoreError> {
+    Row { table: "feed_details", row }.get("latest")
 }
 
 fn is_ahead(row: &sqlx::any::AnyRow) -> Result<bool, StoreError> {
@@ -140,7 +157,9 @@ const SHORTEN_FEED_LEASES: &str =
 const SHORTEN_ENTRY_LEASES: &str =
     "UPDATE entries SET lease_until = $2 WHERE lease_until > 0 AND lease_until > $1";
 
-const SHORTEN_ENDINGS: &str = "UPDATE subscription_endings SET act_at = $2 WHERE act_at > $1";
+/// The hub is asked until the end of the lease, so that is shortened as well.
+const SHORTEN_ENDINGS: &str = "UPDATE subscription_endings SET act_at = $2, \
+    expires_at = CASE WHEN expires_at > $1 THEN $1 ELSE expires_at END WHERE act_at > $1";
 
 /// Reads all rows, so it is asked only when the clock may have been set back. 0 if no poll is in the future.
 const LATEST_POLL: &str =

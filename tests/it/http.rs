@@ -294,18 +294,20 @@ async fn clients_that_wait_leave_places_for_other_requests() {
         assert_eq!(opened.status(), 200);
         streams.push(opened);
     }
-    for (path, headers) in [("/v1/articles", &stream[..]), ("/v1/articles?wait=60s", &stream[..0])] {
-        let (status, _, body) = get_with(&router, path, headers).await;
+    for (path, headers) in [("/v1/articles", &stream[..]), ("/v1/articles?after=1&wait=60s", &stream[..0])] {
+        let (status, answered, body) = get_with(&router, path, headers).await;
         let problem = String::from_utf8(body).unwrap();
         assert_eq!(status, 503, "{path} {headers:?}: {problem}");
+        assert_eq!(answered["retry-after"], "10", "{path} {headers:?}");
         assert!(problem.contains("too many clients wait for records; hint: "), "{problem}");
     }
-    for path in ["/v1/articles", "/healthz"] {
+    // Whoever finds a record does not wait.
+    for path in ["/v1/articles?wait=60s", "/v1/articles", "/healthz"] {
         assert_eq!(get(&router, path).await.0, 200, "{path}");
     }
     streams.pop();
     // A place is free, and the request that waits returns it.
-    assert_eq!(get(&router, "/v1/articles?wait=60s").await.0, 200);
+    assert_eq!(get(&router, "/v1/articles?after=1&wait=1s").await.0, 200);
     assert_eq!(answer(&router, "/v1/articles", &stream).await.status(), 200);
 }
 

@@ -179,6 +179,8 @@ async fn articles(
     if found.is_empty() && !found.more && !asked.wait.is_zero() {
         let _place = waiting(&serving)?;
         let patient = Asked { after: found.cursor, ..asked.clone() };
+        // Nothing holds memory while it waits.
+        drop(found);
         found = wait_for(surface, &patient, MAX_ANSWER_BYTES).await?;
     }
     // Checked after the records were read, so that a removal in the meantime is noticed.
